@@ -92,7 +92,7 @@ Episodes = Sequence[tuple[int, int]]
 FIRST: Episodes = ((0, 200), (1, 1000))
 """Episodes for every mutant, until one notices it: most die in the first."""
 
-MORE: Episodes = tuple((seed, 3000) for seed in (2, 4, 3, *range(5, 16)))
+MORE: Episodes = tuple((seed, 3000) for seed in (2, 4, 3, *range(5, 17)))
 """Episodes for mutants that are not equivalent at first sight; the second is full of port resets."""
 
 

@@ -887,7 +887,8 @@ class Plan:
         rng = random.Random(seed)
         ports = len(config.ports)
         self.config = config
-        self.traffic = Traffic(config, rng.getrandbits(32), length, deadly)
+        patient = seed % 10 == 6  # one in ten
+        self.traffic = Traffic(config, rng.getrandbits(32), length, deadly, patient)
         self.limit = 200 * length
         self._seed = rng.getrandbits(30) | 1
         expected = 3 * length
@@ -896,7 +897,9 @@ class Plan:
             return [(rng.randrange(ports), rng.randrange(expected), rng.choice((1, 1, 2, 5))) for _ in range(count)]
 
         self._resets = resets(rng, rng.choice((0, 1, 3, 8)))
-        if rng.random() < 0.3:
+        if patient:
+            self._resets = []
+        elif rng.random() < 0.3:
             self._resets.append((None, rng.randrange(expected), rng.choice((1, 2, 3))))
         if seed % 5 == 4:  # now and then so many that a reset meets everything that a port can be doing
             self._resets += resets(rng, length // 20)

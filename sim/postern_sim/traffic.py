@@ -155,6 +155,8 @@ class Traffic:
         Requests of each port, about.
     deadly : bool or None
         VMs are killed all the time, whatever they are at; needs a manager. ``None``: in some programs.
+    patient : bool
+        Everybody receives more than it sends, so that hundreds of messages are accepted in a row.
 
     Attributes
     ----------
@@ -166,7 +168,7 @@ class Traffic:
         Of each port, for ``Rtl.use``.
     """
 
-    def __init__(self, config: Config, seed: int, length: int, deadly: bool | None = None):
+    def __init__(self, config: Config, seed: int, length: int, deadly: bool | None = None, patient: bool = False):
         self.config = config
         self.random = random.Random(seed)
         rng = self.random
@@ -187,6 +189,7 @@ class Traffic:
         self.rough = config.blocks > 0 and rng.random() < 0.4
         dies = rng.random() < 0.25
         self.deadly = config.manager is not Manager.NONE and (dies if deadly is None else deadly)
+        self.patient = patient
         for port in range(len(config.ports)):
             items = self._program(port, length)
             self.requests.append(b"".join(request.pack() for request, _ in items))
@@ -225,6 +228,8 @@ class _Speaker:
         # Cycles between requests: back to back, now and then, seldom.
         paces: tuple[tuple[int, ...], ...] = ((0,), (0, 0, 0, 1, 3), (0, 0, 2, 5, 12), (0, 6, 15, 40))
         self.gaps: tuple[int, ...] = self.random.choice(paces[:2] if self.t.rough else paces)
+        if self.t.patient:
+            self.gaps = paces[0]
         self.leads: tuple[int, ...] = self.random.choice(((0,), (0, 0, 1), (0, 0, 2, 7)))
         self.paths = _paths(self.c, port)
         self.vm = 0
@@ -393,6 +398,8 @@ class _Speaker:
                     kinds.append((self._bequeath, 16))
             if c.blocks:
                 kinds.append((self._reclaim, 5 if self.t.deadly else 1))
+        if self.t.patient:
+            kinds = [(self._exchange, 150), (self._acknowledge, 1), (self._connect, 2), (self._look, 4)]
         kind = rng.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])[0]
         if kind in (self._manage, self._supervise, self._recycle, self._kill, self._reclaim):
             self._be_manager()
@@ -436,6 +443,15 @@ class _Speaker:
             words.insert(rng.randrange(len(words)), rng.choice(words))
         out = self._message(lane, words, rng.randrange(2), self._peer(), 0.9)
         return [*out, self._read(self.t.guest.RESULT, lane)]
+
+    def _exchange(self) -> list[Item]:
+        """Receive what is there, then send a message, nearly always through the first lane."""
+        rng, g = self.random, self.t.guest
+        lane = 0 if rng.random() < 0.97 else rng.randrange(self.c.lanes)
+        receive = [self._read(g.HEADER, lane), self._read(g.POP, lane)]
+        peer = rng.choice([vm for vm in self.t.active if vm != self.vm] or [self.vm])
+        message = self._message(lane, [], 0, peer)
+        return [*receive * 2, self._fenced(message[0]), self._read(g.RESULT, lane)]
 
     def _flood(self) -> list[Item]:
         lane, d, n = self.random.randrange(self.c.lanes), self._peer(), min(self.c.words, self.random.choice((1, 1, 2)))
@@ -489,7 +505,12 @@ class _Speaker:
 
     def _ring(self) -> list[Item]:
         rng, g = self.random, self.t.guest
-        out = [self._write(g.RING, data=self._peer() | (rng.getrandbits(32) & ~63 if rng.random() < 0.1 else 0))]
+        pick, data = rng.random(), self._peer()
+        if pick < 0.1:
+            data |= rng.getrandbits(32) & ~63
+        elif pick < 0.3:  # a single bit that does not belong there
+            data |= 1 << rng.randrange(32)
+        out = [self._write(g.RING, data=data)]
         if rng.random() < 0.1:
             out.append(self._write(g.RING, data=rng.randrange(64)))
         if rng.random() < 0.5:
