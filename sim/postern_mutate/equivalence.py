@@ -1,15 +1,16 @@
 """Which mutants are no other hardware: proofs that nothing outside can tell a mutant from the original.
 
-Memories are cut out: what is asked of them counts as an output, and what they answer as an input, the same for both as
-long as both ask the same. Whatever is proven so holds for the whole block; a difference that is found so may still need
-contents that no memory can have.
+Memories are cut out, but for those in which a port holds its request: what is asked of them counts as an output, and
+what they answer as an input, the same for both as long as both ask the same. Whatever is proven so holds for the whole
+block; a difference that is found so may still need contents that no memory can have.
 """
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,10 @@ def _function(config: Config, mutants: dict[int, Mutant], folder: Path) -> _Func
     control = ("mutant_now", CONTROL_BITS)
     commands = [m.command(config.name, (control[0], number)) for number, m in mutants.items()]
     plain = netlist.flat(config) / "plain.il"
-    yosys("\n".join([f"read_rtlil {plain}", *commands, "write_json whole.json", ""]), folder, "mutants")
+    # What a port holds of a request is in a memory of two rows, beside registers that must agree with it: those stay.
+    # After a reset they hold anything.
+    kept = ("memory_collect", "memory_map c:*_late", "setattr -unset init w:port_*.?_late???", "memory_unpack")
+    yosys("\n".join([f"read_rtlil {plain}", *commands, *kept, "write_json whole.json", ""]), folder, "mutants")
     text = json.loads((folder / "whole.json").read_text())
     module = text["modules"][config.name]
     _cut(module)
@@ -113,8 +117,10 @@ def _function(config: Config, mutants: dict[int, Mutant], folder: Path) -> _Func
     graph = read(folder / "cut.aag")
     ports = module["ports"].values()
     wanted = sum(len(port["bits"]) for port in ports if port["direction"] == "input")
-    if len(graph.inputs) != wanted:
-        raise build.BuildError(f"the graph must have {wanted} inputs, not {len(graph.inputs)}")
+    # A register that begins with anything has an input for what it begins with.
+    found = sum(not name.startswith("init:") for name in graph.inputs)
+    if found != wanted:
+        raise build.BuildError(f"the graph must have {wanted} inputs, not {found}")
     bits = {graph.inputs[f"{control[0]}[{bit}]"]: bit for bit in range(CONTROL_BITS)}
     return _Function(graph, bits, _masks(list(graph.outputs)))
 
@@ -126,26 +132,70 @@ class _Comparison:
         self.function = function
         self.graph = function.graph
 
-    def _original(self, to: Builder) -> tuple[dict[int, int], list[int]]:
-        """Add the original; return its leaves and values."""
+    def _original(self, to: Builder, kept: set[int] | None = None) -> tuple[dict[int, int], list[int]]:
+        """Add the original; return its leaves and values. Of registers that are not ``kept`` any value is possible."""
         graph = self.graph
         leaves = {leaf: to.input() for leaf in graph.inputs.values() if leaf not in self.function.control}
-        leaves |= {latch: to.latch() for latch, _ in graph.latches}
+        leaves |= {latch: to.latch() if kept is None or latch in kept else to.input() for latch, _ in graph.latches}
         values = self.function.values(to, leaves, 0)
         for latch, following in graph.latches:
-            to.follow(leaves[latch], values[following >> 1] ^ following & 1)
+            if kept is None or latch in kept:
+                to.follow(leaves[latch], values[following >> 1] ^ following & 1)
         return leaves, values
 
-    def miter(self, numbers: Sequence[int], *, depth: int | None = None) -> tuple[Builder, list[int]]:
+    @cached_property
+    def _inputs(self) -> dict[int, tuple[int, int]]:
+        """By the number of an AND: the numbers of what it has as inputs."""
+        return {node >> 1: (a >> 1, b >> 1) for node, a, b in self.graph.ands}
+
+    @cached_property
+    def _following(self) -> dict[int, int]:
+        """By the number of a register: that of what it takes next."""
+        return {latch >> 1: following >> 1 for latch, following in self.graph.latches}
+
+    def _before(self, nodes: Iterable[int]) -> set[int]:
+        """Return the registers that some nodes depend on within a cycle."""
+        seen: set[int] = set()
+        waiting = list(nodes)
+        while waiting:
+            node = waiting.pop()
+            if node not in seen:
+                seen.add(node)
+                waiting += self._inputs.get(node, ())
+        return {2 * node for node in seen if node in self._following}
+
+    def _near(self, numbers: Sequence[int], count: int) -> set[int]:
+        """Return the registers that decide first whether some mutants are other ones, about ``count`` of them."""
+        to = Builder()
+        leaves, values = self._original(to, set())
+        changed: set[int] = set()
+        for number in numbers:
+            others = self.function.values(to, leaves, number)
+            changed |= {node for node in self._inputs if others[node] != values[node]}
+        # What meets the changed nodes on their way decides whether they show, so from all of them.
+        beside = {node for node, inputs in self._inputs.items() if changed.intersection(inputs)}
+        kept = self._before(beside)
+        while len(kept) < count:
+            more = self._before(self._following[latch >> 1] for latch in kept) | kept
+            if more == kept:
+                break
+            kept = more
+        return kept
+
+    def miter(
+        self, numbers: Sequence[int], *, depth: int | None = None, near: int | None = None
+    ) -> tuple[Builder, list[int]]:
         """Return one miter for some mutants: of each, whether it may show that it is another block.
 
         A mutant has copies of the registers that can differ from the original's: of those that it changes itself, of
         those that these change and so on, ``depth`` steps far. Where others would differ, it counts as shown. So what
         is proven of it holds for any depth; a small one is proven faster, and none at all (0) is one copy of the state
-        for all, in which no mutant ever takes another step.
+        for all, in which no mutant ever takes another step. With ``near``, registers further away than about that many
+        have any value in any cycle, so that what is proven holds for those that they do have.
         """
         to = Builder()
-        leaves, values = self._original(to)
+        kept = None if near is None else self._near(numbers, near)
+        leaves, values = self._original(to, kept)
         outputs = self.function.outputs(to, values)
         bad = []
         for number in numbers:
@@ -154,6 +204,7 @@ class _Comparison:
                 others = self.function.values(to, copies, number)
                 shared = [(latch, n) for latch, n in self.graph.latches if copies[latch] == leaves[latch]]
                 differing = [latch for latch, n in shared if others[n >> 1] != values[n >> 1]]
+                differing = [latch for latch in differing if kept is None or latch in kept]
                 if not differing or steps == depth:
                     break
                 copies |= {latch: to.latch() for latch in differing}
@@ -196,7 +247,7 @@ def _comparison(config: Config, mutants: dict[int, Mutant]) -> tuple[_Comparison
 
 
 def together(
-    config: Config, mutants: dict[int, Mutant], *, depth: int, seconds: float, jobs: int
+    config: Config, mutants: dict[int, Mutant], *, depth: int, near: int | None = None, seconds: float, jobs: int
 ) -> Iterator[tuple[list[int], list[int]]]:
     """Sort out mutants that are no other block, many in one proof.
 
@@ -208,6 +259,8 @@ def together(
         By their numbers.
     depth : int
         How many registers deep the state of a mutant may be another one.
+    near : int or None
+        How many registers are looked at, about, the nearest ones: all by default, which takes too long of a large block.
     seconds : float
         Of processor time, for each proof.
     jobs : int
@@ -223,7 +276,7 @@ def together(
     comparison, folder = _comparison(config, mutants)
 
     def job(numbers: list[int]) -> tuple[list[int], list[int]]:
-        to, bad = comparison.miter(numbers, depth=depth)
+        to, bad = comparison.miter(numbers, depth=depth, near=near)
         name = f"together_{depth}_{numbers[0]}"
         to.write(folder / f"{name}.aig", bad)
         said = abc(f"read_aiger {name}.aig; {_INVARIANTS}; write_aiger {name}_small.aig", folder, seconds)
@@ -232,7 +285,7 @@ def together(
 
     # Mutants of one part need the same invariants of the original.
     order = sorted(mutants, key=lambda number: (mutants[number].part, mutants[number].cell))
-    size = _TOGETHER[min(depth, 1)]
+    size = _TOGETHER[min(depth, 1)] if near is None else _TOGETHER[1]
     with ThreadPoolExecutor(jobs) as pool:
         for done in as_completed([pool.submit(job, order[i : i + size]) for i in range(0, len(order), size)]):
             yield done.result()

@@ -52,15 +52,18 @@ class Target:
         How many mutants, and how many of them in the short form.
     files : tuple of str
         Files of the hardware that they are taken from; empty for all.
+    near : int or None
+        How many registers the common proofs look at: see ``equivalence.together``.
     """
 
     source: str
     mutants: int
     short: int
     files: tuple[str, ...] = ()
+    near: int | None = None
 
 
-TARGETS = (Target("small", 3000, 240), Target("default", 2000, 80, _PROTECTION))
+TARGETS = (Target("small", 3000, 240), Target("default", 2000, 80, _PROTECTION, 300))
 """The campaigns of ``make mutate``."""
 
 
@@ -206,14 +209,17 @@ class Campaign:
         self._ran.add("proofs")
         self._keep()
 
-    def compare_together(self, depth: int, seconds: float) -> None:
+    def compare_together(self, depth: int, near: int | None, seconds: float) -> None:
         """Sort out what is equivalent, a proof for many at once."""
         key = f"together {depth}"
         if key in self._ran:
             return
         mutants = {number: self.mutants[number - 1] for number in self._silent}
         done = 0
-        for numbers, same in equivalence.together(self.config, mutants, depth=depth, seconds=seconds, jobs=self.jobs):
+        proofs_done = equivalence.together(
+            self.config, mutants, depth=depth, near=near, seconds=seconds, jobs=self.jobs
+        )
+        for numbers, same in proofs_done:
             done += len(numbers)
             self.verdicts |= dict.fromkeys(same, equivalence.EQUIVALENT)
             self._say(f"common proofs: {done:,} of {len(mutants):,} mutants, {len(self.verdicts):,} equivalent so far")
@@ -351,11 +357,11 @@ def main(arguments: list[str] | None = None) -> int:
             mutants = netlist.choose(config, count, files=target.files)
             campaign = Campaign(target.source, config, mutants, options.jobs)
             campaign.lockstep(FIRST)
-            campaign.compare_together(0, 60)
+            campaign.compare_together(0, target.near, 60)
             if not options.short:
                 campaign.lockstep(MORE[: options.episodes])
             campaign.rush(*(SHORT_RUSH if options.short else RUSH))
-            campaign.compare_together(1, 120)
+            campaign.compare_together(1, target.near, 120)
             campaign.prove(min(options.seconds, 10))
             campaign.compare(min(options.seconds, 5) if options.short else options.seconds)
             campaigns.append(campaign)

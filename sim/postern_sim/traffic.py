@@ -374,7 +374,7 @@ class _Speaker:
         kinds: list[tuple[Callable[[], list[Item]], int]] = [
             (self._send, 26), (self._torn, 4), (self._flood, 4), (self._receive, 40), (self._stale, 3),
             (self._acknowledge, 5), (self._connect, 6), (self._ring, 6), (self._interrupts, 6), (self._look, 8),
-            (self._wrong, 5),
+            (self._wrong, 8),
         ]  # fmt: skip
         if self.full:
             kinds += [(self._long_send, 10), (self._long_receive, 10), (self._anywhere, 6)]
@@ -428,7 +428,7 @@ class _Speaker:
 
     def _send(self) -> list[Item]:
         lane, n = self.random.randrange(self.c.lanes), self._length()
-        out = self._message(lane, list(range(n - 1)), int(n > 1), self._peer())
+        out = self._message(lane, list(range(n - 1)), int(n > 1), self._peer(), 0.98)
         if self.random.random() < 0.3:
             out.append(self._read(self.t.guest.RESULT, lane))
         if self.random.random() < 0.25:
@@ -439,6 +439,8 @@ class _Speaker:
         rng, c = self.random, self.c
         lane, n = rng.randrange(c.lanes), self._length()
         words = [w for w in range(n) if rng.random() < 0.9]
+        if rng.random() < 0.3:  # one more than there are
+            words = list(range(c.words))
         if rng.random() < 0.3 and words:
             words.insert(rng.randrange(len(words)), rng.choice(words))
         out = self._message(lane, words, rng.randrange(2), self._peer(), 0.9)
@@ -483,7 +485,8 @@ class _Speaker:
 
     def _acknowledge(self) -> list[Item]:
         lane = self.random.randrange(self.c.lanes)
-        return [self._read(self.t.guest.RESULT, lane), self._write(self.t.guest.ACK, lane, data=self._word())]
+        acknowledges = self._write(self.t.guest.ACK, lane, data=self._word(), strobes=self._strobes())
+        return [self._read(self.t.guest.RESULT, lane), acknowledges]
 
     def _connect(self) -> list[Item]:
         g, d = self.t.guest, self._peer()
@@ -510,7 +513,7 @@ class _Speaker:
             data |= rng.getrandbits(32) & ~63
         elif pick < 0.3:  # a single bit that does not belong there
             data |= 1 << rng.randrange(32)
-        out = [self._write(g.RING, data=data)]
+        out = [self._write(g.RING, data=data, strobes=self._strobes(0.9))]
         if rng.random() < 0.1:
             out.append(self._write(g.RING, data=rng.randrange(64)))
         if rng.random() < 0.5:
@@ -527,14 +530,16 @@ class _Speaker:
         pick = rng.random()
         if pick < 0.35:
             data = rng.choice((everything, rng.randrange(everything + 1), self._word()))
-            return [self._write(g.IRQ_ENABLE, rng.randrange(self.c.cores), data=data)]
+            return [self._write(g.IRQ_ENABLE, rng.randrange(self.c.cores), data=data, strobes=self._strobes(0.9))]
         if pick < 0.5:
-            return [self._write(g.IRQ_TEST, data=rng.choice((rng.randrange(everything + 1), self._word())))]
+            data = rng.choice((rng.randrange(everything + 1), self._word()))
+            return [self._write(g.IRQ_TEST, data=data, strobes=self._strobes(0.9))]
         if pick < 0.65 and "IRQ_MODERATION" in g:
             register = g.IRQ_MODERATION
             count, time = rng.choice((0, 1, 2, 3, self.c.depth)), rng.choice((0, 1, 2, 10, 50, 300))
             return [self._write(register, data=register.pack(COUNT=count, TIME=time)), self._read(register)]
-        return [self._read(g.IRQ_STATE), self._write(g.IRQ_STATE, data=rng.choice((everything, self._word())))]
+        data = rng.choice((everything, self._word()))
+        return [self._read(g.IRQ_STATE), self._write(g.IRQ_STATE, data=data, strobes=self._strobes(0.9))]
 
     def _look(self) -> list[Item]:
         registers = [r for r in self.t.guest.registers if r.readable and r.name not in ("HEADER", "POP", "ALLOC")]
@@ -548,11 +553,15 @@ class _Speaker:
         size = 1 << self.where.bits
         if pick < 0.2:
             return [self._item(rng.randrange(size), self._word(), rng.random() < 0.5, self._strobes(0.5))]
-        if pick < 0.4:  # near to what exists: unaligned, upper halves, gaps
+        if pick < 0.3:  # near to what exists: unaligned, upper halves, gaps
             address = (self.where.guest(self.vm) + rng.randrange(g.size + 64)) % size
             return [self._item(address, self._word(), rng.random() < 0.5, self._strobes(0.8))]
-        register = rng.choice(g.registers)
+        # What a port serves itself, as often as all others.
+        own = [register for register in g.registers if register.name in ("STAGE", "COMMIT", "HEADER", "WORD", "POP")]
+        register = rng.choice(own if rng.random() < 0.5 else g.registers)
         address = self.where.guest(self.vm) + register.at(*self._some(register))
+        if pick < 0.5:  # beside it
+            return [self._item(address + rng.choice((1, 2, 3, 4, 4, 4, 6)), self._word(), rng.random() < 0.5)]
         if pick < 0.6:  # a 64-bit access, split in two
             return [self._item(address + half, self._word(), rng.random() < 0.5) for half in rng.sample((0, 4), 2)]
         if pick < 0.8:  # in either direction, partial
