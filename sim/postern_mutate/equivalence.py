@@ -260,7 +260,7 @@ def together(
     depth : int
         How many registers deep the state of a mutant may be another one.
     near : int or None
-        How many registers are looked at, about, the nearest ones. By default all, which takes too long for a large block.
+        How many registers are looked at, about, the nearest ones. By default all: too many of a large block.
     seconds : float
         Of processor time, for each proof.
     jobs : int
