@@ -30,7 +30,7 @@ __all__ = ["FIXED", "INCR", "WRAP", "Access", "Traffic", "burst", "describe", "l
 WRITE, READ, WORD, HEADER, POP, NOTHING, ALLOC, SRAM_READ, SRAM_WRITE = range(9)
 
 # Strobes of an access that is not whole: mostly none, one byte, or all but one, which is where checks go wrong.
-_PARTIAL = (0, 0, 0, 0, 1, 2, 4, 8, 14, 13, 11, 7, 3, 12, 5, 10)
+_PARTIAL = (0, 0, 0, 0, 1, 2, 4, 8, 14, 13, 11, 7, 14, 13, 11, 7, 3, 12, 5, 10)
 _PHRASES = 160  # of a port; its program is made of them in random order
 
 
@@ -429,6 +429,9 @@ class _Speaker:
     def _send(self) -> list[Item]:
         lane, n = self.random.randrange(self.c.lanes), self._length()
         out = self._message(lane, list(range(n - 1)), int(n > 1), self._peer(), 0.98)
+        if self.random.random() < 0.05:  # no access at all, wherever it comes
+            nothing = self._write(self.t.guest.STAGE, lane, self.random.randrange(self.c.words), data=0, strobes=0)
+            out.insert(self.random.randrange(len(out)), nothing)
         if self.random.random() < 0.3:
             out.append(self._read(self.t.guest.RESULT, lane))
         if self.random.random() < 0.25:
@@ -452,8 +455,9 @@ class _Speaker:
         lane = 0 if rng.random() < 0.97 else rng.randrange(self.c.lanes)
         receive = [self._read(g.HEADER, lane), self._read(g.POP, lane)]
         peer = rng.choice([vm for vm in self.t.active if vm != self.vm] or [self.vm])
-        message = self._message(lane, [], 0, peer)
-        return [*receive * 2, self._fenced(message[0]), self._read(g.RESULT, lane)]
+        words = [0] if self.c.words > 1 and rng.random() < 0.03 else []
+        message = self._message(lane, words, len(words), peer)
+        return [*receive * 2, self._fenced(message[0]), *message[1:], self._read(g.RESULT, lane)]
 
     def _flood(self) -> list[Item]:
         lane, d, n = self.random.randrange(self.c.lanes), self._peer(), min(self.c.words, self.random.choice((1, 1, 2)))
@@ -480,6 +484,11 @@ class _Speaker:
 
     def _stale(self) -> list[Item]:
         rng, g, lanes = self.random, self.t.guest, self.c.lanes
+        if rng.random() < 0.3:  # payload right after its upper half, which is none
+            lane, word = rng.randrange(lanes), rng.randrange(self.c.words)
+            reads = [self._read(g.WORD, word), self._read(g.POP, lane)]
+            halves = [self._item(request.address + 4, 0, False) for request, _ in reads]
+            return [self._read(g.HEADER, lane), halves[0], reads[0], reads[0], halves[1], reads[1]]
         out = [self._read(rng.choice((g.HEADER, g.POP, g.POP)), rng.randrange(lanes)) for _ in range(rng.randint(1, 5))]
         return [*out, self._read(g.RX_RESULT, rng.randrange(lanes))]
 
@@ -508,12 +517,12 @@ class _Speaker:
 
     def _ring(self) -> list[Item]:
         rng, g = self.random, self.t.guest
-        pick, data = rng.random(), self._peer()
+        pick, data = rng.random(), [self._peer()]
         if pick < 0.1:
-            data |= rng.getrandbits(32) & ~63
-        elif pick < 0.3:  # a single bit that does not belong there
-            data |= 1 << rng.randrange(32)
-        out = [self._write(g.RING, data=data, strobes=self._strobes(0.9))]
+            data[0] |= rng.getrandbits(32) & ~63
+        elif pick < 0.3:  # single bits that do not belong there
+            data = [data[0] | 1 << rng.randrange(32) for _ in range(4)]
+        out = [self._write(g.RING, data=word, strobes=self._strobes(0.8)) for word in data]
         if rng.random() < 0.1:
             out.append(self._write(g.RING, data=rng.randrange(64)))
         if rng.random() < 0.5:
@@ -530,16 +539,16 @@ class _Speaker:
         pick = rng.random()
         if pick < 0.35:
             data = rng.choice((everything, rng.randrange(everything + 1), self._word()))
-            return [self._write(g.IRQ_ENABLE, rng.randrange(self.c.cores), data=data, strobes=self._strobes(0.9))]
+            return [self._write(g.IRQ_ENABLE, rng.randrange(self.c.cores), data=data, strobes=self._strobes(0.8))]
         if pick < 0.5:
             data = rng.choice((rng.randrange(everything + 1), self._word()))
-            return [self._write(g.IRQ_TEST, data=data, strobes=self._strobes(0.9))]
+            return [self._write(g.IRQ_TEST, data=data, strobes=self._strobes(0.8))]
         if pick < 0.65 and "IRQ_MODERATION" in g:
             register = g.IRQ_MODERATION
             count, time = rng.choice((0, 1, 2, 3, self.c.depth)), rng.choice((0, 1, 2, 10, 50, 300))
             return [self._write(register, data=register.pack(COUNT=count, TIME=time)), self._read(register)]
         data = rng.choice((everything, self._word()))
-        return [self._read(g.IRQ_STATE), self._write(g.IRQ_STATE, data=data, strobes=self._strobes(0.9))]
+        return [self._read(g.IRQ_STATE), self._write(g.IRQ_STATE, data=data, strobes=self._strobes(0.8))]
 
     def _look(self) -> list[Item]:
         registers = [r for r in self.t.guest.registers if r.readable and r.name not in ("HEADER", "POP", "ALLOC")]
@@ -561,7 +570,8 @@ class _Speaker:
         register = rng.choice(own if rng.random() < 0.5 else g.registers)
         address = self.where.guest(self.vm) + register.at(*self._some(register))
         if pick < 0.5:  # beside it
-            return [self._item(address + rng.choice((1, 2, 3, 4, 4, 4, 6)), self._word(), rng.random() < 0.5)]
+            beside = (1, 2, 3, 4, 4, 4, 6)
+            return [self._item(address + rng.choice(beside), self._word(), rng.random() < 0.5) for _ in range(4)]
         if pick < 0.6:  # a 64-bit access, split in two
             return [self._item(address + half, self._word(), rng.random() < 0.5) for half in rng.sample((0, 4), 2)]
         if pick < 0.8:  # in either direction, partial
