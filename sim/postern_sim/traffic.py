@@ -368,7 +368,7 @@ class _Speaker:
         """Return a few requests that belong together."""
         rng, c = self.random, self.c
         self.vm = c.ports[self.port].vm if self.identity is Identity.STATIC else rng.choice(self.t.active)
-        if rng.random() < 0.02:
+        if rng.random() < 0.02 and not self.t.patient:
             self.vm = rng.randrange(c.vms)
         self.as_manager = False
         kinds: list[tuple[Callable[[], list[Item]], int]] = [
@@ -399,7 +399,7 @@ class _Speaker:
             if c.blocks:
                 kinds.append((self._reclaim, 5 if self.t.deadly else 1))
         if self.t.patient:
-            kinds = [(self._exchange, 150), (self._acknowledge, 1), (self._connect, 2), (self._look, 4)]
+            kinds = [(self._exchange, 150), (self._connect, 2), (self._look, 4)]
         kind = rng.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])[0]
         if kind in (self._manage, self._supervise, self._recycle, self._kill, self._reclaim):
             self._be_manager()
@@ -429,21 +429,32 @@ class _Speaker:
     def _send(self) -> list[Item]:
         lane, n = self.random.randrange(self.c.lanes), self._length()
         out = self._message(lane, list(range(n - 1)), int(n > 1), self._peer(), 0.98)
-        if self.random.random() < 0.05:  # no access at all, wherever it comes
-            nothing = self._write(self.t.guest.STAGE, lane, self.random.randrange(self.c.words), data=0, strobes=0)
-            out.insert(self.random.randrange(len(out)), nothing)
+        if self.random.random() < 0.1:
+            out.insert(self.random.randrange(len(out)), self._beside(lane))
         if self.random.random() < 0.3:
             out.append(self._read(self.t.guest.RESULT, lane))
         if self.random.random() < 0.25:
             out.append(self._write(self.t.guest.ACK, lane, data=self._word()))
         return out
 
+    def _beside(self, lane: int) -> Item:
+        """Return a write that looks as if it belonged to a message, and does not."""
+        rng, g = self.random, self.t.guest
+        indices = rng.choice(((g.STAGE, lane, rng.randrange(self.c.words)), (g.COMMIT, lane, 0, 0, self._peer())))
+        nothing = self._write(*indices, data=self._word(), strobes=0)
+        if rng.random() < 0.4:
+            return nothing
+        return self._item(nothing[0].address + rng.choice((1, 2, 4, 4)), self._word(), True, vary=True)
+
     def _torn(self) -> list[Item]:
         rng, c = self.random, self.c
         lane, n = rng.randrange(c.lanes), self._length()
         words = [w for w in range(n) if rng.random() < 0.9]
-        if rng.random() < 0.3:  # one more than there are
+        pick = rng.random()
+        if pick < 0.3:  # one more than there are
             words = list(range(c.words))
+        elif pick < 0.5:  # some left out
+            words = sorted(rng.sample(range(c.words), rng.randint(1, c.words)))
         if rng.random() < 0.3 and words:
             words.insert(rng.randrange(len(words)), rng.choice(words))
         out = self._message(lane, words, rng.randrange(2), self._peer(), 0.9)
@@ -455,7 +466,7 @@ class _Speaker:
         lane = 0 if rng.random() < 0.97 else rng.randrange(self.c.lanes)
         receive = [self._read(g.HEADER, lane), self._read(g.POP, lane)]
         peer = rng.choice([vm for vm in self.t.active if vm != self.vm] or [self.vm])
-        words = [0] if self.c.words > 1 and rng.random() < 0.03 else []
+        words = [0] if self.c.words > 1 and rng.random() < 0.01 else []
         message = self._message(lane, words, len(words), peer)
         return [*receive * 2, self._fenced(message[0]), *message[1:], self._read(g.RESULT, lane)]
 
@@ -484,11 +495,12 @@ class _Speaker:
 
     def _stale(self) -> list[Item]:
         rng, g, lanes = self.random, self.t.guest, self.c.lanes
-        if rng.random() < 0.3:  # payload right after its upper half, which is none
+        if rng.random() < 0.5:  # payload right after its upper half, which is none
             lane, word = rng.randrange(lanes), rng.randrange(self.c.words)
-            reads = [self._read(g.WORD, word), self._read(g.POP, lane)]
+            reads = [self._read(g.WORD, word)] * 3 + [self._read(g.POP, lane)]
             halves = [self._item(request.address + 4, 0, False) for request, _ in reads]
-            return [self._read(g.HEADER, lane), halves[0], reads[0], reads[0], halves[1], reads[1]]
+            pairs = zip(halves, reads, strict=True)
+            return [self._read(g.HEADER, lane), *(item for pair in pairs for item in pair)]
         out = [self._read(rng.choice((g.HEADER, g.POP, g.POP)), rng.randrange(lanes)) for _ in range(rng.randint(1, 5))]
         return [*out, self._read(g.RX_RESULT, rng.randrange(lanes))]
 
@@ -539,6 +551,10 @@ class _Speaker:
         pick = rng.random()
         if pick < 0.35:
             data = rng.choice((everything, rng.randrange(everything + 1), self._word()))
+            if rng.random() < 0.3:  # a single one
+                data = 1 << rng.randrange(len(sources(self.c)))
+                tests = [self._write(g.IRQ_TEST, data=data), self._write(g.IRQ_STATE, data=data)]
+                return [self._write(g.IRQ_ENABLE, rng.randrange(self.c.cores), data=data), *tests]
             return [self._write(g.IRQ_ENABLE, rng.randrange(self.c.cores), data=data, strobes=self._strobes(0.8))]
         if pick < 0.5:
             data = rng.choice((rng.randrange(everything + 1), self._word()))
@@ -553,7 +569,10 @@ class _Speaker:
     def _look(self) -> list[Item]:
         registers = [r for r in self.t.guest.registers if r.readable and r.name not in ("HEADER", "POP", "ALLOC")]
         chosen = self.random.choices(registers, k=self.random.randint(1, 4))
-        return [self._read(register, *self._some(register), strobes=self._strobes()) for register in chosen]
+        out = [self._read(register, *self._some(register), strobes=self._strobes()) for register in chosen]
+        if self.random.random() < 0.3:  # and the upper half of one
+            out.append(self._item(out[0][0].address + 4, 0, False))
+        return out
 
     def _wrong(self) -> list[Item]:
         """Accesses that are refused, or that nobody should make."""
@@ -800,6 +819,8 @@ class _Speaker:
             self.vm = vm
             out += [self._write(self.t.guest.PEER, d, data=1) for d in active]
             out.append(self._write(self.t.guest.IRQ_ENABLE, rng.randrange(c.cores), data=self._word()))
+            if self.t.patient and rng.random() < 0.3:  # as phrases come again and again, it would be too often in one
+                out.append(self._write(self.t.guest.ACK, 0, data=0))
         return out
 
     def _manage(self) -> list[Item]:

@@ -12,6 +12,19 @@ pytestmark = pytest.mark.sim
 CYCLES = 170_000
 """Compared on each of the configurations below: over a million together."""
 
+
+def _compare(names: list[str], wanted: set[str], least: int, *, deadly: bool | None = None) -> set[str]:
+    """Run episodes of all ``names`` for ``least`` cycles, and on while something wanted has not come up, as far as five
+    times that. Return what has not."""
+    total = Episode()
+    seed = 0
+    while total.cycles < least or (wanted - set(total.coverage) and total.cycles < 5 * least):
+        for name in names:
+            total.add(run_episode(CONFIGURATIONS[name], seed, deadly=deadly))
+        seed += 1
+    return wanted - set(total.coverage)
+
+
 # What has to come up at least once where the configuration has it, or the programs got nowhere.
 EVERYWHERE = {
     "commit ACCEPTED", "commit DENIED", "commit TORN", "commit NO_CREDIT", "pop POPPED", "pop STALE", "no message",
@@ -23,13 +36,8 @@ MANAGED = {"commit PEER_GONE", "write CLOSED", "read CLOSED", "write BAD_VALUE"}
 
 @pytest.mark.parametrize("name", ["small", "default", "mixed", "wishbone", "resident", "secure", "bursts", "apb"])
 def test_rtl_is_the_model(name):
-    total = Episode()
-    seed = 0
-    while total.cycles < CYCLES:
-        total.add(run_episode(CONFIGURATIONS[name], seed))
-        seed += 1
     wanted = EVERYWHERE if name == "small" else EVERYWHERE | MANAGED
-    assert wanted <= set(total.coverage)
+    assert _compare([name], wanted, CYCLES) == set()
 
 
 WITH_BLOCKS = ["blocks", "banks", "quota", "doubles"]
@@ -38,14 +46,9 @@ BLOCKS = {"commit BAD_BLOCK", "read BLOCK", "write BLOCK", "read UNMAPPED", "wri
 
 def test_blocks_of_rtl_and_model_are_the_same_in_every_crossing():
     """Every operation, on a block in every state, by everybody, while its rights change and while they do not."""
-    total = Episode()
-    seed = 0
-    while total.cycles < 2 * len(WITH_BLOCKS) * CYCLES:  # some meet seldom
-        for name in WITH_BLOCKS:
-            total.add(run_episode(CONFIGURATIONS[name], seed))
-        seed += 1
     counters = {f"COUNT_{item.name} not zero" for item in counts(CONFIGURATIONS["blocks"])}
-    assert set() == (crossings() | EVERYWHERE | MANAGED | BLOCKS | counters) - set(total.coverage)
+    wanted = crossings() | EVERYWHERE | MANAGED | BLOCKS | counters
+    assert _compare(WITH_BLOCKS, wanted, 2 * len(WITH_BLOCKS) * CYCLES) == set()
 
 
 class Forgetful(Model):
@@ -93,25 +96,14 @@ DEADLY = ["blocks", "banks", "doubles"]
 
 def test_kills_on_rtl_and_model_are_the_same_in_every_crossing():
     """VMs killed in every state, while they do anything, with anything of blocks, and others at that before it goes."""
-    total = Episode()
-    seed = 0
     wanted = set().union(*(kill_crossings(CONFIGURATIONS[name]) for name in DEADLY))
-    while total.cycles < 8 * CYCLES or (wanted - set(total.coverage) and total.cycles < 40 * CYCLES):  # some are rare
-        for name in DEADLY:
-            total.add(run_episode(CONFIGURATIONS[name], seed, deadly=True))
-        seed += 1
-    assert set() == wanted - set(total.coverage)
+    assert _compare(DEADLY, wanted, 8 * CYCLES, deadly=True) == set()
 
 
 @pytest.mark.parametrize("name", ["mixed", "wishbone", "secure", "apb"])
 def test_kills_without_blocks(name):
-    total = Episode()
-    seed = 0
-    while total.cycles < CYCLES:
-        total.add(run_episode(CONFIGURATIONS[name], seed, deadly=True))
-        seed += 1
     wanted = {"KILL / OPEN / mail", "KILL / OPEN / no mail", "KILL / while another is torn down", "OPEN / the dead"}
-    assert wanted <= set(total.coverage)
+    assert _compare([name], wanted, CYCLES, deadly=True) == set()
 
 
 def test_an_episode_comes_again():
