@@ -141,7 +141,6 @@ class Pool(wiring.Component):
         kept_by_port = [[] for _ in self.r]
         words = []
         held_up = []
-        flips: list[tuple[Value, Value]] = []
         injected: list[Value] = []
 
         for bank in range(sizes.banks):
@@ -211,23 +210,26 @@ class Pool(wiring.Component):
                 m.d.comb += hit.eq(aimed & wanted.replicate(2))
                 m.d["sync" if sizes.read_delay else "comb"] += flipped.eq(hit)
                 injected.append(hit.any())
-                stored = Cat(r_port.data[:2] ^ flipped, r_port.data[2:])
-                word, corrected, lost = decode(m, stored[:32], stored[32:], f"bank_{bank}")
-                flips.append((corrected & kept.any(), lost & kept.any()))
+                word = Cat(word[:2] ^ flipped, word[2:])
             words.append(word)
 
-        if flips:
-            m.d.comb += [
-                self.injected.eq(any_of(injected)),
-                self.corrected.eq(any_of([corrected for corrected, _ in flips])),
-                self.lost.eq(any_of([lost for _, lost in flips])),
-            ]
         m.d.comb += [self.commit.grant.eq(1), self.crowded.eq(Cat(held_up).any())]
+        repaired: list[tuple[Value, Value]] = []
         for p, (w, r) in enumerate(zip(self.w, self.r, strict=True)):
+            # Block RAM is slow to answer: nothing comes between it and a register, and repairs come behind that.
+            word = gated(m, kept_by_port[p], words, f"word_{p}")
+            if c.protection:
+                word, *found = decode(m, word[:32], word[32:], f"port_{p}")
+                repaired.append(tuple(found))
             m.d.comb += [
                 w.grant.eq(Cat(w_grants[p]).any()),
                 r.grant.eq(Cat(r_grants[p]).any()),
-                # Block RAM is slow to answer: nothing comes between it and a register.
-                r.data.eq(gated(m, kept_by_port[p], words, f"word_{p}")),
+                r.data.eq(word),
+            ]
+        if c.protection:
+            m.d.comb += [
+                self.injected.eq(any_of(injected)),
+                self.corrected.eq(any_of([corrected for corrected, _ in repaired])),
+                self.lost.eq(any_of([lost for _, lost in repaired])),
             ]
         return m

@@ -163,6 +163,7 @@ class Sram(wiring.Component):
             raise ValueError(f"width of the SRAM must be 32 or 64, not {width}")
         self.config = config
         self.shape = shape = Shape(config, width)
+        self._checks = check_bits(8) if config.protection else 0
         ports, banks = len(config.ports), config.banks
         super().__init__(
             {
@@ -191,21 +192,30 @@ class Sram(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        ports = range(len(self.w))
+        checks = self._checks
         banks = [self._bank(m, bank) for bank in range(self.config.banks)]
-        if self.config.protection:
-            m.d.comb += [
-                getattr(self, name).eq(any_of([bank[name] for bank in banks]))
-                for name in ("corrected", "lost", "injected")
-            ]
-        for p in ports:
-            w, r = self.w[p], self.r[p]
+        repaired: list[tuple[Value, Value]] = []
+        for p, (w, r) in enumerate(zip(self.w, self.r, strict=True)):
+            word = gated(m, [bank["kept"][p] for bank in banks], [bank["read"] for bank in banks], f"word_{p}")
+            if checks:
+                # Behind the register, because block RAM is slow to answer.
+                cells = [word[start : start + 8 + checks] for start in range(0, len(word), 8 + checks)]
+                found = [decode(m, cell[:8], cell[8:], f"byte_{p}_{lane}") for lane, cell in enumerate(cells)]
+                poisoned = any_of([lost for _, _, lost in found])
+                word = Cat(byte for byte, _, _ in found) & (~poisoned).replicate(self.shape.width)
+                repaired.append((any_of([corrected for _, corrected, _ in found]), poisoned))
             m.d.comb += [
                 w.grant.eq(Cat(bank["w_grant"][p] for bank in banks).any()),
                 r.grant.eq(Cat(bank["r_grant"][p] for bank in banks).any()),
                 w.refused.eq(Cat(bank["w_refused"][p] for bank in banks).any()),
                 r.refused.eq(Cat(bank["r_refused"][p] for bank in banks).any()),
-                r.data.eq(gated(m, [bank["kept"][p] for bank in banks], [bank["read"] for bank in banks], f"word_{p}")),
+                r.data.eq(word),
+            ]
+        if checks:
+            m.d.comb += [
+                self.corrected.eq(any_of([corrected for corrected, _ in repaired])),
+                self.lost.eq(any_of([lost for _, lost in repaired])),
+                self.injected.eq(any_of([bank["injected"] for bank in banks])),
             ]
         return m
 
@@ -301,13 +311,14 @@ class Sram(wiring.Component):
         m.d.comb += same.eq(w_row == r_row)
         m.d.sync += passed.eq(w_data)
         read = []
-        checks = check_bits(8) if self.config.protection else 0  # of each byte, so that bytes are written alone
-        flips: list[tuple[Value, Value]] = []
-        hit, flipped = Const(0), Value.cast(Const(0, 2))
+        checks = self._checks  # of each byte, so that bytes are written alone
+        found = {}
+        flipped = Value.cast(Const(0, 2))
         if checks:
             hit, flipped = signal(1, "hit"), signal(2, "flipped")
             m.d.comb += hit.eq((r_taken & self.inject_at).any() & r_enable & right & self.inject.any())
             m.d.sync += flipped.eq(self.inject & hit.replicate(2))
+            found = {"injected": hit}
         for lane in range(shape.lanes):
             byte = slice(8 * lane, 8 * lane + 8)
             cells = memory.Memory(shape=unsigned(8 + checks), depth=shape.rows, init=[], attrs={"no_rw_check": 1})
@@ -328,26 +339,12 @@ class Sram(wiring.Component):
             passed_checks = signal(checks, f"passed_checks_{lane}", reset_less=True)
             m.d.sync += passed_checks.eq(w_port.data[8:])
             stored = Mux(passes, Cat(passed[byte], passed_checks), r_port.data)
-            if lane == 0:
-                stored = stored ^ flipped
-            kept_byte, corrected, lost = decode(m, stored[:8], stored[8:], f"byte_{bank}_{lane}")
-            flips.append((corrected, lost))
-            read.append(kept_byte)
-        word = Cat(read)
-        found = {}
-        if checks:
-            poisoned = any_of([lost for _, lost in flips])
-            word = word & (~poisoned).replicate(shape.width)
-            found = {
-                "corrected": any_of([item for item, _ in flips]) & kept.any(),
-                "lost": poisoned & kept.any(),
-                "injected": hit,
-            }
+            read.append(stored ^ flipped if lane == 0 else stored)
         return found | {
             "w_grant": granted,
             "r_grant": r_arbiter.grant,
             "w_refused": w_refused,
             "r_refused": r_refused,
             "kept": kept,
-            "read": word,
+            "read": Cat(read),
         }

@@ -377,7 +377,7 @@ class Model:
 
         delay = 0 if sram else self._read_delay
         self._later(1 if sram else 2, clear)
-        self._later(2 + delay, count)
+        self._later(3 + delay, count)
         return 0 if lost else value
 
     def waited(self, vm: int, cycles: int) -> None:
