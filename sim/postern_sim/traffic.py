@@ -491,6 +491,9 @@ class _Speaker:
                 out[-1] = self._using(out[-1], Use(keep=KEEP_WORD, vm=self.vm))
             if rng.random() < 0.2:
                 out.append(self._read(g.RX_RESULT, lane))
+        if rng.random() < 0.1:  # beside one of them
+            at = rng.randrange(len(out))
+            out.insert(at, self._item(out[at][0].address + rng.choice((1, 2, 4, 4)), 0, False))
         return out
 
     def _stale(self) -> list[Item]:
@@ -498,7 +501,7 @@ class _Speaker:
         if rng.random() < 0.5:  # payload right after its upper half, which is none
             lane, word = rng.randrange(lanes), rng.randrange(self.c.words)
             reads = [self._read(g.WORD, word)] * 3 + [self._read(g.POP, lane)]
-            halves = [self._item(request.address + 4, 0, False) for request, _ in reads]
+            halves = [self._item(request.address + rng.choice((1, 2, 4, 4, 4)), 0, False) for request, _ in reads]
             pairs = zip(halves, reads, strict=True)
             return [self._read(g.HEADER, lane), *(item for pair in pairs for item in pair)]
         out = [self._read(rng.choice((g.HEADER, g.POP, g.POP)), rng.randrange(lanes)) for _ in range(rng.randint(1, 5))]
@@ -532,8 +535,8 @@ class _Speaker:
         pick, data = rng.random(), [self._peer()]
         if pick < 0.1:
             data[0] |= rng.getrandbits(32) & ~63
-        elif pick < 0.3:  # single bits that do not belong there
-            data = [data[0] | 1 << rng.randrange(32) for _ in range(4)]
+        elif pick < 0.4:  # single bits that do not belong there
+            data = [data[0] | 1 << rng.randrange(32) for _ in range(8)]
         out = [self._write(g.RING, data=word, strobes=self._strobes(0.8)) for word in data]
         if rng.random() < 0.1:
             out.append(self._write(g.RING, data=rng.randrange(64)))
@@ -572,6 +575,8 @@ class _Speaker:
         out = [self._read(register, *self._some(register), strobes=self._strobes()) for register in chosen]
         if self.random.random() < 0.3:  # and the upper half of one
             out.append(self._item(out[0][0].address + 4, 0, False))
+        if self.random.random() < 0.3:  # and what would be the same if one bit of an address did not count
+            out.append(self._item(out[0][0].address ^ 1 << self.random.randrange(3, self.where.bits), 0, False))
         return out
 
     def _wrong(self) -> list[Item]:

@@ -37,6 +37,7 @@ def _open(c: Config, rtl: Rtl) -> None:
         return
     for vm in range(len(c.ports)):
         rtl.write(0, base + manager_page(c).CONTROL.at(vm), Command.OPEN, tag=c.manager_vm)
+    rtl.read(0, base + manager_page(c).DRAIN.at(), tag=c.manager_vm)  # waits until the last one is open
 
 
 def attack(
