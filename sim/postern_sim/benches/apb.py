@@ -11,7 +11,7 @@ from postern_spec.regmap import address_map
 
 from ..traffic import Traffic
 from . import configuration
-from .common import Reference, edges, start
+from .common import Reference, edges, settle, start
 
 CONFIG = configuration()
 PORTS = [index for index, port in enumerate(CONFIG.ports) if port.bus is Bus.APB]
@@ -86,6 +86,7 @@ async def like_the_model(dut, gap):
             reference.write(port, access.address, access.data, access.tag, strobes=access.strobes, secure=access.secure)
             _, error = await go(access.address, access.data, access.tag, strobes=access.strobes, secure=access.secure)
             assert not error
+            await settle(dut, CONFIG, access)
         else:
             wanted = reference.read(port, access.address, access.tag, secure=access.secure)
             assert await go(access.address, None, access.tag, secure=access.secure) == wanted, (port, access)

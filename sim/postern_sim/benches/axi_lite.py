@@ -11,7 +11,7 @@ from postern_spec.regmap import Result, address_map
 
 from ..traffic import Traffic
 from . import configuration
-from .common import Reference, edges, pauses, start
+from .common import Reference, edges, pauses, settle, start
 
 CONFIG = configuration()
 PORTS = [index for index, port in enumerate(CONFIG.ports) if port.bus is Bus.AXI4_LITE]
@@ -83,6 +83,7 @@ async def like_the_model(dut, often):
         if access.path == 0:
             reference.write(port, access.address, access.data, access.tag, secure=access.secure)
             assert await masters[port].write(access.address, access.data, access.secure) == AxiResp.OKAY
+            await settle(dut, CONFIG, access)
         else:
             value, error = reference.read(port, access.address, access.tag, secure=access.secure)
             got = await masters[port].read(access.address, access.secure)

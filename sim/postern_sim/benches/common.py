@@ -12,8 +12,11 @@ from postern.model import Model
 from postern_spec.config import Bus, Config
 from postern_spec.pins import port_prefix
 from postern_spec.regmap import Command, Fault, address_map, guest_page, manager_page
+from postern_spec.sizes import kill_cycles
 
-__all__ = ["QUIET", "Reference", "edges", "pauses", "start"]
+from ..traffic import Access
+
+__all__ = ["QUIET", "Reference", "edges", "pauses", "settle", "start"]
 
 QUIET = {
     Bus.AXI4_LITE: ("awvalid", "wvalid", "bready", "arvalid", "rready"),
@@ -41,6 +44,13 @@ async def edges(dut: Any, cycles: int) -> None:
     """Wait for some rising edges."""
     for _ in range(cycles):
         await RisingEdge(dut.clk)
+
+
+async def settle(dut: Any, config: Config, access: Access) -> None:
+    """Wait until a command to a VM is over that this access may have been: the model has opened it, or torn it down, at
+    once."""
+    if access.name == "CONTROL":
+        await edges(dut, kill_cycles(config))
 
 
 def pauses(seed: int, often: float) -> Iterator[bool]:
