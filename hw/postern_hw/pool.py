@@ -96,7 +96,7 @@ class Pool(wiring.Component):
     commit : In(PoolWriteSignature)
         Last word of a message. Written in the same cycle: it goes before a staged word.
     corrected, lost : Out(1)
-        With protection: a word that is read had one flipped bit, which does not show; or two, and reads as zero.
+        With protection: a word that a port has now had one flipped bit, which does not show; or two, and reads as zero.
     inject : In(2), inject_at : In(ports), injected : Out(1)
         With protection: flip one bit or two, of the word whose read is granted to this port now; done, in the next
         cycle, unless it is not wanted or is read by a pop. Who asks must stop asking in that cycle.
@@ -219,8 +219,8 @@ class Pool(wiring.Component):
             # Block RAM is slow to answer: nothing comes between it and a register, and repairs come behind that.
             word = gated(m, kept_by_port[p], words, f"word_{p}")
             if c.protection:
-                word, *found = decode(m, word[:32], word[32:], f"port_{p}")
-                repaired.append(tuple(found))
+                word, corrected, lost = decode(m, word[:32], word[32:], f"port_{p}")
+                repaired.append((corrected, lost))
             m.d.comb += [
                 w.grant.eq(Cat(w_grants[p]).any()),
                 r.grant.eq(Cat(r_grants[p]).any()),

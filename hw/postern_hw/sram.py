@@ -152,8 +152,8 @@ class Sram(wiring.Component):
     turns : In(TurnsSignature)
         Where the block is strict.
     corrected, lost : Out(1)
-        With protection: a byte that is read had one flipped bit, which does not show; or two, and its word reads as
-        zero.
+        With protection: a byte that a port has now had one flipped bit, which does not show; or two, and its word
+        reads as zero.
     inject : In(2), inject_at : In(ports), injected : Out(1)
         With protection: flip one bit or two, of a word that this port may read and that is looked up now; done.
     """
