@@ -824,7 +824,7 @@ class _Speaker:
             self.vm = vm
             out += [self._write(self.t.guest.PEER, d, data=1) for d in active]
             out.append(self._write(self.t.guest.IRQ_ENABLE, rng.randrange(c.cores), data=self._word()))
-            if self.t.patient and rng.random() < 0.3:  # as phrases come again and again, it would be too often in one
+            if self.t.patient and rng.random() < 0.3:  # seldom: a phrase comes often, and this begins the count anew
                 out.append(self._write(self.t.guest.ACK, 0, data=0))
         return out
 

@@ -35,9 +35,10 @@ def _open(c: Config, rtl: Rtl) -> None:
     base = address_map(c, 0).manager_base
     if c.open_at_reset or c.manager is not Manager.VM or base is None:
         return
+    page = manager_page(c)
     for vm in range(len(c.ports)):
-        rtl.write(0, base + manager_page(c).CONTROL.at(vm), Command.OPEN, tag=c.manager_vm)
-    rtl.read(0, base + manager_page(c).DRAIN.at(), tag=c.manager_vm)  # waits until the last one is open
+        rtl.write(0, base + page.CONTROL.at(vm), Command.OPEN, tag=c.manager_vm)
+    rtl.read(0, base + page.DRAIN.at(), tag=c.manager_vm)  # waits until the last one is open
 
 
 def attack(

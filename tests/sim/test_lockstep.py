@@ -13,9 +13,8 @@ CYCLES = 170_000
 """Compared on each of the configurations below: over a million together."""
 
 
-def _compare(names: list[str], wanted: set[str], least: int, *, deadly: bool | None = None) -> set[str]:
-    """Run episodes of all ``names`` for ``least`` cycles, and on while something wanted has not come up, as far as five
-    times that. Return what has not."""
+def _missing(names: list[str], wanted: set[str], least: int, *, deadly: bool | None = None) -> set[str]:
+    """Run episodes for ``least`` cycles, up to five times that while something wanted is missing; return what is."""
     total = Episode()
     seed = 0
     while total.cycles < least or (wanted - set(total.coverage) and total.cycles < 5 * least):
@@ -37,7 +36,7 @@ MANAGED = {"commit PEER_GONE", "write CLOSED", "read CLOSED", "write BAD_VALUE"}
 @pytest.mark.parametrize("name", ["small", "default", "mixed", "wishbone", "resident", "secure", "bursts", "apb"])
 def test_rtl_is_the_model(name):
     wanted = EVERYWHERE if name == "small" else EVERYWHERE | MANAGED
-    assert _compare([name], wanted, CYCLES) == set()
+    assert _missing([name], wanted, CYCLES) == set()
 
 
 WITH_BLOCKS = ["blocks", "banks", "quota", "doubles"]
@@ -48,7 +47,7 @@ def test_blocks_of_rtl_and_model_are_the_same_in_every_crossing():
     """Every operation, on a block in every state, by everybody, while its rights change and while they do not."""
     counters = {f"COUNT_{item.name} not zero" for item in counts(CONFIGURATIONS["blocks"])}
     wanted = crossings() | EVERYWHERE | MANAGED | BLOCKS | counters
-    assert _compare(WITH_BLOCKS, wanted, 2 * len(WITH_BLOCKS) * CYCLES) == set()
+    assert _missing(WITH_BLOCKS, wanted, 2 * len(WITH_BLOCKS) * CYCLES) == set()
 
 
 class Forgetful(Model):
@@ -97,13 +96,13 @@ DEADLY = ["blocks", "banks", "doubles"]
 def test_kills_on_rtl_and_model_are_the_same_in_every_crossing():
     """VMs killed in every state, while they do anything, with anything of blocks, and others at that before it goes."""
     wanted = set().union(*(kill_crossings(CONFIGURATIONS[name]) for name in DEADLY))
-    assert _compare(DEADLY, wanted, 8 * CYCLES, deadly=True) == set()
+    assert _missing(DEADLY, wanted, 8 * CYCLES, deadly=True) == set()
 
 
 @pytest.mark.parametrize("name", ["mixed", "wishbone", "secure", "apb"])
 def test_kills_without_blocks(name):
     wanted = {"KILL / OPEN / mail", "KILL / OPEN / no mail", "KILL / while another is torn down", "OPEN / the dead"}
-    assert _compare([name], wanted, CYCLES, deadly=True) == set()
+    assert _missing([name], wanted, CYCLES, deadly=True) == set()
 
 
 def test_an_episode_comes_again():

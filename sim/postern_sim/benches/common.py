@@ -47,8 +47,7 @@ async def edges(dut: Any, cycles: int) -> None:
 
 
 async def settle(dut: Any, config: Config, access: Access) -> None:
-    """Wait until a command to a VM is over that this access may have been: the model has opened it, or torn it down, at
-    once."""
+    """Wait until what a write of ``CONTROL`` has begun is over: the model has opened or torn down its VM at once."""
     if access.name == "CONTROL":
         await edges(dut, kill_cycles(config))
 
